@@ -13,6 +13,8 @@
 #define NET_COUNTERS(X)                                                                            \
     X(STEER_FORWARDED, "steer_forwarded_total", "",                                                \
       "Frames forwarded to another node in software.")                                             \
+    X(STEER_MISSED, "steer_missed_total", "",                                                      \
+      "Segments of TCP among those that the NIC brought to another queue than their owner's.")     \
     X(TCP_ACCEPTED, "tcp_connections_accepted_total", "", "Passive opens that completed.")         \
     X(TCP_CLOSED, "tcp_connections_closed_total", "", "Connections that ended.")                   \
     X(TCP_RESETS, "tcp_resets_total", "", "Connections that ended by a reset.")                    \

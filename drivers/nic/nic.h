@@ -152,6 +152,7 @@ struct nic_operations {
     int (*steer)(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
     /* In place of the two before, for cards that have a table of groups. */
     int (*steer_table)(struct nic *nic, const uint8_t *queues, unsigned others);
+    void (*drop_table)(struct nic *nic);
     /* Where queues are prepared, and must be. */
     int (*give_queue)(struct nic *nic, unsigned index, const struct nic_queue_report *report);
     /* Both or neither. */
@@ -274,6 +275,15 @@ static inline bool nic_has_table(const struct nic *nic)
  * group to the queue `others`. Waits, with a bound. Returns 0; -EIO (logged) when the card does
  * not: then group_count has become 0. */
 MUST_CHECK int nic_steer_table(struct nic *nic, const uint8_t *queues, unsigned others);
+
+/* A card with a table does not do as that says: it is to choose queues by itself from now on, also
+ * when it has been started anew. Then group_count is 0. Waits, with a bound; in a thread others run
+ * meanwhile. */
+static inline void nic_drop_table(struct nic *nic)
+{
+    nic->operations->drop_table(nic);
+    ASSERT(nic->group_count == 0);
+}
 
 /*
  * Open a queue that takes only SYNs, and no more of them than a ring much shorter than the others'

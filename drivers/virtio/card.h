@@ -42,6 +42,7 @@ struct virtio_card {
     unsigned node_count, own_index; /* the queue of this node */
     uint32_t pair_offset_bytes;     /* between registers to notify by; 0: it differs */
     struct virtio_rss rss;
+    bool has_dropped_rss; /* once and for all */
     struct virtio_control control;
     void *notify_registers;
     bool is_running; /* from DRIVER_OK to a reset */
@@ -87,6 +88,8 @@ void virtio_rss_describe(struct virtio_card *card, struct nic_grouping grouping)
 void virtio_rss_start(struct virtio_card *card);
 /* As nic_steer_table(). */
 MUST_CHECK int virtio_rss_steer(struct virtio_card *card, const uint8_t *queues, unsigned others);
+/* As nic_drop_table(). */
+void virtio_rss_drop(struct virtio_card *card);
 /* What goes to that pair goes to this node's. */
 void virtio_rss_leave_out(struct virtio_card *card, unsigned pair);
 

@@ -430,6 +430,11 @@ static int steer_table(struct nic *nic, const uint8_t *queues, unsigned others)
     return virtio_rss_steer(card_of(nic), queues, others);
 }
 
+static void drop_table(struct nic *nic)
+{
+    virtio_rss_drop(card_of(nic));
+}
+
 static int give_queue(struct nic *nic, unsigned index, const struct nic_queue_report *report)
 {
     struct virtio_card *card = card_of(nic);
@@ -452,6 +457,7 @@ static const struct nic_operations operations = {
     .note_announced = note_announced,
     .set_groups = set_groups,
     .steer_table = steer_table,
+    .drop_table = drop_table,
     .give_queue = give_queue,
 };
 

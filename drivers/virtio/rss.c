@@ -33,7 +33,8 @@ static bool has_rss_fields(const struct virtio_device *device)
 void virtio_rss_describe(struct virtio_card *card, struct nic_grouping grouping)
 {
     card->rss = (struct virtio_rss){
-        .is_possible = grouping.is_folded && card->pair_count > 1 && has_rss_fields(&card->device),
+        .is_possible = grouping.is_folded && card->pair_count > 1 && !card->has_dropped_rss &&
+                       has_rss_fields(&card->device),
         .has_both_ports = grouping.destination_port_bits != 0,
     };
     card->nic.group_count = card->rss.is_possible ? NIC_FOLDED_COUNT : 0;
@@ -98,7 +99,7 @@ static void set_pairs(struct virtio_card *card)
     }
 }
 
-/* A table that the device did not take. */
+/* A table that the device did not take, or does not follow. PAIRS_SET ends RSS. */
 static int give_up(struct virtio_card *card)
 {
     log_warning("virtio", "the card does not steer: frames are forwarded in software");
@@ -139,6 +140,12 @@ int virtio_rss_steer(struct virtio_card *card, const uint8_t *queues, unsigned o
     }
     /* The card may have been reset meanwhile, and is started anew then. */
     return card->is_running ? give_up(card) : -EIO;
+}
+
+void virtio_rss_drop(struct virtio_card *card)
+{
+    card->has_dropped_rss = true;
+    (void)give_up(card); /* logged */
 }
 
 void virtio_rss_leave_out(struct virtio_card *card, unsigned pair)

@@ -599,6 +599,9 @@ void link_device_check(void)
         check_link();
         set_groups_if_due();
     }
+    if (state.is_announced) {
+        link_steer_check();
+    }
 }
 
 uint32_t link_device_take_missed(void)

@@ -83,8 +83,10 @@ static inline bool is_own(const struct arrival *arrival)
 /* --- Receive --- */
 
 /* Apart from its caller, whose common case needs fewer registers saved. */
-static __attribute__((noinline)) void forward(struct frame *frame, node_id_t owner)
+static __attribute__((noinline)) void forward(const struct arrival *arrival)
 {
+    struct frame *frame = arrival->frame;
+    node_id_t owner = arrival->owner;
     struct forward_frame *message =
         message_reserve_payload(owner, FORWARD_FRAME, sizeof(*message), frame->length_bytes);
 
@@ -99,6 +101,7 @@ static __attribute__((noinline)) void forward(struct frame *frame, node_id_t own
     message_publish();
     if (!configuration_is_ls_of(configuration, self, owner)) {
         counter_increment(COUNTER_STEER_FORWARDED); /* the NIC chose another TS's queue */
+        counter_add(COUNTER_STEER_MISSED, arrival->packet.kind != PACKET_OTHER);
     }
     frame->release(frame);
 }
@@ -109,7 +112,7 @@ __attribute__((always_inline)) static inline void hand_over(const struct arrival
         transport_server_receive(arrival->frame, &arrival->packet);
     } else {
         ASSERT_SLOW(configuration_has_role(configuration, arrival->owner, ROLE_TS));
-        forward(arrival->frame, arrival->owner);
+        forward(arrival);
     }
 }
 

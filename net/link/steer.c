@@ -11,6 +11,7 @@
 #include "kernel/log.h"
 #include "kernel/thread/thread.h"
 #include "net/configuration.h"
+#include "net/link/misses.h"
 #include "net/steering.h"
 
 /* Groups of flows that are steered at once. Chosen: some ten microseconds of an 82599. */
@@ -29,7 +30,9 @@ static struct {
     /* As the NIC steers now: the queue of each group. */
     uint8_t group_queues[STEERING_GROUP_COUNT];
     bool is_under_way;
-    bool is_due; /* again */
+    bool is_due;      /* again */
+    bool is_complete; /* by a table: each group goes to an LS of its owner's */
+    bool has_changed; /* since the last look at what it does */
     void (*steered)(void);
 } state;
 
@@ -99,9 +102,13 @@ static void steer_by_table(void)
     uint8_t by_ls[NODE_MAX], others;
 
     list_queues(by_ls);
+    state.is_complete = state.has_changed = true;
     others = queue_or_own(by_ls[configuration_own_ls(configuration, configuration->speaker)]);
     for (unsigned group = 0; group < steering_group_count(configuration); group++) {
-        state.group_queues[group] = queue_or_own(by_ls[choose_ls(by_ls, group)]);
+        uint8_t queue = by_ls[choose_ls(by_ls, group)];
+
+        state.is_complete &= queue != QUEUE_UNKNOWN;
+        state.group_queues[group] = queue_or_own(queue);
     }
     if (nic_steer_table(queues->nic, state.group_queues, others) != 0) {
         state.is_due = false; /* as its group_count says from now on */
@@ -191,4 +198,28 @@ void link_steer_in_thread(void)
 void link_steer(void)
 {
     steer_all(NULL);
+}
+
+/* --- While it steers --- */
+
+static void drop_table(void *argument)
+{
+    (void)argument;
+    nic_drop_table(queues->nic);
+}
+
+void link_steer_check(void)
+{
+    bool is_steady = link_steer_is_possible() && nic_has_table(queues->nic) &&
+                     queues->nic->queue_count > 1 && state.is_complete && !state.has_changed &&
+                     !state.is_under_way;
+
+    state.has_changed = false;
+    if (!link_misses_look(configuration, is_steady)) {
+        return;
+    }
+    log_warning("ls", "frames do not come to the queues that the NIC was told: it chooses itself");
+    if (thread_run_handler("steering", drop_table, NULL) != 0) {
+        return; /* no memory for one: at the next look */
+    }
 }

@@ -32,3 +32,7 @@ void link_steer_spread(void);
 /* After any change: the groups. The second lets others run now and then: these are milliseconds. */
 void link_steer(void);
 void link_steer_in_thread(void);
+
+/* About once a second: a NIC that does not do as it was told (misses.h) is told nothing any more,
+ * but that it choose by itself. Frames are forwarded in software then. */
+void link_steer_check(void);

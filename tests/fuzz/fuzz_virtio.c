@@ -443,6 +443,9 @@ static void steer(struct nic *nic)
         nic_steer_table(nic, queues, fuzz_take8(&input) % nic->queue_count) != 0) {
         FUZZ_CHECK(nic->group_count == 0);
     }
+    if (fuzz_take8(&input) % 16u == 0) {
+        nic_drop_table(nic);
+    }
 }
 
 /* Other nodes report what they like; what is taken lies in their memory. */

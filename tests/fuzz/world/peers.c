@@ -382,8 +382,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         memcpy(ready->mac, packet_node_mac, 6);
         ready->queues.words[0] = choice & 7;
         ready->is_link_up = choice >> 3 & 1;
-        ready->can_segment_tcp = choice >> 4 & 1;
-        ready->is_announcement_wanted = choice >> 5 & 1;
+        ready->can_segment_tcp = ready->is_announcement_wanted = choice >> 4 & 1;
         break;
     }
     case ATTACH_QUEUE: {

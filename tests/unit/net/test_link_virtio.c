@@ -2,9 +2,9 @@
 /* sources: tests/unit/world/ls_world.c tests/unit/world/fake_virtio.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link/ over a virtio card that gives up, or has moved with the machine: on the node that
- * drives it, while another one has a queue of it. Each test goes on where the one before it
- * stopped.
+ * Tests net/link/ over a virtio card that gives up, has moved with the machine, or does not steer
+ * as it says: on the node that drives it, while another one has a queue of it. Each test goes on
+ * where the one before it stopped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,9 @@
 #include "drivers/vectors.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/link/announcement.h"
+#include "net/link/misses.h"
 #include "net/link/restart.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
@@ -124,14 +126,19 @@ static void sum_ip(uint8_t ip[20])
     ip[11] = (uint8_t)sum;
 }
 
-static void receive_one(void)
+static void receive_of(node_id_t owner)
 {
-    struct test_frame frame = tcp_frame(SELF, 0x18);
+    struct test_frame frame = tcp_frame(owner, 0x18);
 
     sum_ip(frame.bytes + 14);
-    received_count = 0;
     fake_virtio_receive(OWN_RX, frame.bytes, frame.length_bytes, 0, 1);
     settle();
+}
+
+static void receive_one(void)
+{
+    received_count = 0;
+    receive_of(SELF);
     assert_int_equal(received_count, 1);
     received->release(received);
 }
@@ -184,9 +191,88 @@ static void the_address_is_made_known_when_the_card_asks_and_not_too_often(void 
     fake_expect_no_message(OTHER_LS);
 }
 
+/* The other one's queue is attached once more. */
+static void let_it_steer_again(void)
+{
+    attach_other(QUEUE_STEP_USE);
+}
+
+static void a_frame_in_another_queue_than_its_owners_is_counted(void **state)
+{
+    (void)state;
+    receive_of(OTHER_LS);
+    (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
+    assert_int_equal(counter_read(SELF, COUNTER_STEER_FORWARDED), 1);
+    assert_int_equal(counter_read(SELF, COUNTER_STEER_MISSED), 1);
+    receive_one();
+    assert_int_equal(counter_read(SELF, COUNTER_STEER_MISSED), 1);
+}
+
+/* So much is counted until the next look, that one frame takes for its round. */
+static void look_after(unsigned received_frames, unsigned missed_frames)
+{
+    counter_add(COUNTER_NIC_RX_PACKETS, received_frames - 1);
+    counter_add(COUNTER_STEER_MISSED, missed_frames);
+    fake_advance_ns(2 * NS_PER_S);
+    receive_one();
+}
+
+static bool steers(void)
+{
+    return fake_virtio.command[0] == 4 && fake_virtio.command[1] == 1;
+}
+
+/* With one too few of anything it goes on. */
+static void a_card_is_believed_until_many_frames_have_missed_their_queues(void **state)
+{
+    const unsigned quarter = LINK_MISSES_FRAMES / 4;
+
+    (void)state;
+    fake_advance_ns(2 * NS_PER_S);
+    let_it_steer_again();
+    look_after(LINK_MISSES_FRAMES, 0);
+    for (unsigned look = 1; look < LINK_MISSES_LOOKS; look++) {
+        look_after(LINK_MISSES_FRAMES, quarter);
+    }
+    look_after(LINK_MISSES_FRAMES, quarter - 1);
+    for (unsigned look = 1; look < LINK_MISSES_LOOKS; look++) {
+        look_after(LINK_MISSES_FRAMES, LINK_MISSES_FRAMES);
+    }
+    look_after(LINK_MISSES_FRAMES - 1, LINK_MISSES_FRAMES - 1); /* too few to judge by */
+    assert_true(steers());
+    /* Steering has changed: what was seen may be of before. */
+    let_it_steer_again();
+    for (unsigned look = 0; look < LINK_MISSES_LOOKS; look++) {
+        look_after(LINK_MISSES_FRAMES, LINK_MISSES_FRAMES);
+        assert_true(steers());
+    }
+}
+
+/* By PAIRS_SET, and for ever. */
+static void then_it_chooses_by_itself_also_when_it_has_been_started_anew(void **state)
+{
+    unsigned rss_count;
+
+    (void)state;
+    look_after(LINK_MISSES_FRAMES, LINK_MISSES_FRAMES / 4);
+    assert_int_equal(fake_virtio.command[0] << 8 | fake_virtio.command[1], 4 << 8);
+    assert_int_equal(fake_virtio.command_data[0] | fake_virtio.command_data[1] << 8, PAIRS);
+    assert_non_null(strstr(fake_virtio.last_log, "forwarded in software"));
+    rss_count = fake_virtio.rss_count;
+    let_it_steer_again();
+    look_after(LINK_MISSES_FRAMES, LINK_MISSES_FRAMES);
+    fake_advance_ns(LINK_RESTART_PERIOD_NS);
+    give_up();
+    expect_ready(false);
+    let_it_start();
+    assert_int_equal(fake_virtio.rss_count, rss_count);
+    receive_one();
+}
+
 /* Also of a card that was reset by somebody else. */
 static void it_is_started_so_often_within_a_minute_and_then_stays_off(void **state)
 {
+    uint64_t before = counter_read(SELF, COUNTER_NIC_RESTARTS);
     unsigned log_count;
 
     (void)state;
@@ -196,7 +282,7 @@ static void it_is_started_so_often_within_a_minute_and_then_stays_off(void **sta
         expect_ready(false);
         let_it_start();
     }
-    assert_int_equal(counter_read(SELF, COUNTER_NIC_RESTARTS), 1 + LINK_RESTART_MAX);
+    assert_int_equal(counter_read(SELF, COUNTER_NIC_RESTARTS), before + LINK_RESTART_MAX);
     fake_virtio.status = 0;
     interrupt();
     settle();
@@ -204,7 +290,7 @@ static void it_is_started_so_often_within_a_minute_and_then_stays_off(void **sta
     fake_expect_no_message(OTHER_LS);
     assert_false(fake_virtio.is_mastering);
     assert_non_null(strstr(fake_virtio.last_log, "without a network"));
-    assert_int_equal(counter_read(SELF, COUNTER_NIC_RESTARTS), 1 + LINK_RESTART_MAX);
+    assert_int_equal(counter_read(SELF, COUNTER_NIC_RESTARTS), before + LINK_RESTART_MAX);
     /* And for ever, without another word. */
     log_count = fake_virtio.log_count;
     fake_advance_ns(2 * LINK_RESTART_PERIOD_NS);
@@ -219,6 +305,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_that_gives_up_is_started_anew_with_all_queues),
         cmocka_unit_test(the_address_is_made_known_when_the_card_asks_and_not_too_often),
+        cmocka_unit_test(a_frame_in_another_queue_than_its_owners_is_counted),
+        cmocka_unit_test(a_card_is_believed_until_many_frames_have_missed_their_queues),
+        cmocka_unit_test(then_it_chooses_by_itself_also_when_it_has_been_started_anew),
         cmocka_unit_test(it_is_started_so_often_within_a_minute_and_then_stays_off),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/attach.c net/link/steer.c net/link/device.c net/link/port.c net/link/syns.c net/link/announcement.c net/link/restart.c net/link/takeover.c net/link/nic_option.c net/link/capture.c net/link/capture_ring.c net/capture/filter.c net/link/groups.c */
+/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/attach.c net/link/steer.c net/link/device.c net/link/port.c net/link/syns.c net/link/announcement.c net/link/misses.c net/link/restart.c net/link/takeover.c net/link/nic_option.c net/link/capture.c net/link/capture_ring.c net/capture/filter.c net/link/groups.c */
 /* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "drivers/nic/frame.h"
+#include "drivers/nic/nic.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
@@ -141,6 +142,9 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
     assert_int_equal(configuration_parse(&configuration, roles, node_count, reason, sizeof(reason)),
                      0);
     assert_int_equal(steering_parse(&configuration, roles, reason, sizeof(reason)), 0);
+    if (nic_folds_ports()) {
+        steering_fold(&configuration);
+    }
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     configuration_set_current(&configuration);
     returning_start();
