@@ -16,7 +16,7 @@ pytestmark = pytest.mark.same_on_any_card("each test says which card it has")
 
 # Bits of the features that both sides have agreed on, as the log has them.
 FEATURES = {"csum": 0, "guest_csum": 1, "guest_tso4": 7, "host_tso4": 11, "mrg_rxbuf": 15, "status": 16, "ctrl_vq": 17,
-            "event_idx": 29}
+            "guest_announce": 21, "event_idx": 29}
 
 
 def virtio(network, *options, properties="", **others):
@@ -52,6 +52,11 @@ def test_pages_are_served_and_the_link_goes_down_and_up(network, tmp_path):
             talus.wait_for("link is down", start)
             qmp.set_link(True)
             talus.wait_for("link is up", start)
+            # As after a migration: the host asks that the address be made known, and is answered.
+            qmp.ask_monitor("announce_self")
+            wait_until(lambda: sum(talus.counter("nic_announcements_total").values()) >= 1,
+                       "the address to be made known", talus.last_lines)
+        assert "refuses command" not in talus.console and "no answer to command" not in talus.console
         assert_serves(talus)
 
 
@@ -63,6 +68,7 @@ def test_a_card_that_lacks_features_serves_the_same(network, features):
         agreed = agreed_features(talus)
         for name, bit in FEATURES.items():
             is_lost = (name in features or (name == "host_tso4" and "csum" in features)
+                       or (name == "guest_announce" and {"status", "ctrl_vq"} & set(features))
                        or (name == "guest_tso4" and {"guest_csum", "mrg_rxbuf"} & set(features)))
             assert (agreed >> bit & 1) != is_lost, (name, hex(agreed))
         assert_serves(talus)
