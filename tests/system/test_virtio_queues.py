@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import Network, Talus, ab, card, curl, wait_until
+from harness import GuestMemory, Network, Qmp, Talus, ab, card, curl, wait_until
 
 pytestmark = pytest.mark.same_on_any_card("each test says which card it has")
 
@@ -169,3 +169,38 @@ def test_the_driver_may_die_while_another_link_server_comes_back(wide_network):
                        talus.last_lines)
         wait_for_steering(talus, 3, start)
         assert_steered(talus, 3)
+
+
+def break_card(qmp, memory, pair_count):
+    """Its receive rings name buffers that there are not: with the next frame QEMU gives the device up."""
+    device = next(each["path"] for each in qmp.run("x-query-virtio") if each["name"] == "virtio-net")
+    qmp.run("stop")
+    for pair in range(pair_count):
+        ring = qmp.run("x-query-virtio-queue-status", path=device, queue=2 * pair)
+        memory.write(ring["vring-avail"] + 4, b"\xff" * (2 * ring["vring-num"]))
+    qmp.run("cont")
+
+
+def test_a_card_that_gives_up_is_started_anew_with_all_nodes_queues(wide_network, tmp_path):
+    """And goes on steering to each; the fourth time within a minute it stays off."""
+    memory = GuestMemory(tmp_path, 512 << 20)
+    arguments = (f"{Qmp.qemu_args(tmp_path / 'qmp')} {memory.qemu_args()} "
+                 "-machine memory-backend=memory0")
+    with virtio(wide_network, "pika=TS3LS3CM3 app=httpd:1", 4,
+                options=("--qemu-args", arguments, "--mem", "512M")) as talus, \
+            Qmp(tmp_path / "qmp") as qmp:
+        for restart in range(1, 4):
+            wait_for_steering(talus, 3)
+            start = len(talus.console)
+            break_card(qmp, memory, 3)
+            with load(talus):
+                talus.wait_for("the NIC is started anew, for it has given up", start)
+                wait_for_steering(talus, 3, start)
+            assert total(talus, "nic_restarts_total") == restart
+            received = talus.counter("nic_rx_packets_total")
+            assert ab(talus, "/4b", 600, concurrency=16).failed == 0
+            assert len(receiving_nodes(talus, received)) == 3
+            assert total(talus, "drops_total", reason="bad_message") == 0
+        break_card(qmp, memory, 3)
+        with load(talus):
+            talus.wait_for("going on without a network")
