@@ -50,8 +50,6 @@ static struct {
     struct node_set returned; /* queues whose LS has come back, and not been given since */
     struct node_set put_off;  /* queues whose LS is asked when it is taken over no more */
     void (*start_anew)(void);
-    bool is_setting_groups;
-    bool is_groups_due; /* they have changed since the NIC was told */
 } state;
 
 /* Of this node's queue. */
@@ -246,41 +244,6 @@ static void note_prepared(unsigned index, const struct queue_attached *message)
     }
 }
 
-/* --- Groups --- */
-
-_Static_assert(NIC_GROUP_MAX >= LINK_GROUP_MAX, "the NIC may be told of all");
-
-static void set_groups(void *argument)
-{
-    static uint8_t macs[LINK_GROUP_MAX][6]; /* one thread at a time uses it */
-
-    (void)argument;
-    while (state.is_groups_due && device.nic != NULL) {
-        state.is_groups_due = false;
-        nic_set_groups(device.nic, (const uint8_t(*)[6])macs, link_groups_list(macs));
-    }
-    state.is_setting_groups = false;
-}
-
-/* In a thread, as the NIC may take its time over a command. */
-static void set_groups_if_due(void)
-{
-    if (device.nic == NULL || !state.is_announced || !state.is_groups_due ||
-        state.is_setting_groups) {
-        return;
-    }
-    state.is_setting_groups = true;
-    if (thread_run_handler("groups", set_groups, NULL) != 0) {
-        state.is_setting_groups = false; /* no memory for one: later */
-    }
-}
-
-void link_device_note_groups(void)
-{
-    state.is_groups_due = true;
-    set_groups_if_due();
-}
-
 static void handle_queue_attached(node_id_t from, const struct message *raw)
 {
     const struct queue_attached *message = (const struct queue_attached *)raw;
@@ -339,7 +302,7 @@ static void announce(void)
     state.is_announced = true;
     attach_other_queues();
     tell_transport_servers();
-    link_device_note_groups();
+    link_groups_tell(device.nic);
 }
 
 /* --- Bringing the NIC up --- */
@@ -510,6 +473,7 @@ void link_device_stop(void)
     }
     device.nic = NULL;
     state.is_announced = false;
+    link_groups_tell(NULL);
     device.attached = device.missing = state.asked = state.given = (struct node_set){{0}};
 }
 
@@ -597,7 +561,7 @@ void link_device_check(void)
 {
     if (device.nic != NULL) {
         check_link();
-        set_groups_if_due();
+        link_groups_check();
     }
     if (state.is_announced) {
         link_steer_check();

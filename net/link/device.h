@@ -64,9 +64,5 @@ void link_device_before_sleep(void);
  * taken only in sleep, and a busy node does not sleep. */
 void link_device_check(void);
 
-/* Let the NIC know which groups are wanted (groups.h), or, if it cannot be now, with the next
- * link_device_check(). */
-void link_device_note_groups(void);
-
 /* How many frames the NIC as a whole has lost since the last call. */
 uint32_t link_device_take_missed(void);

@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "drivers/nic/counters.h"
+#include "drivers/nic/nic.h"
 #include "kernel/message/status.h"
+#include "kernel/thread/thread.h"
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/headers.h"
-#include "net/link/device.h"
 #include "net/messages.h"
 
 /* Which may be wanted, by a hash of the address' last bytes: most that come are not. */
@@ -71,7 +72,17 @@ bool link_groups_admit(struct frame *frame)
     return false;
 }
 
-unsigned link_groups_list(uint8_t macs[LINK_GROUP_MAX][6])
+/* --- The NIC, where this node drives it --- */
+
+static struct {
+    struct nic *nic;
+    bool is_due; /* they have changed since it was told */
+    bool is_being_told;
+} device;
+
+_Static_assert(NIC_GROUP_MAX >= LINK_GROUP_MAX, "the NIC may be told of all");
+
+static void list(uint8_t macs[LINK_GROUP_MAX][6])
 {
     for (unsigned i = 0; i < count; i++) {
         uint32_t low_bits = group_low_bits(addresses[i]);
@@ -84,7 +95,38 @@ unsigned link_groups_list(uint8_t macs[LINK_GROUP_MAX][6])
 
         memcpy(macs[i], mac, sizeof(mac));
     }
-    return count;
+}
+
+static void tell_nic(void *argument)
+{
+    static uint8_t macs[LINK_GROUP_MAX][6]; /* one thread at a time uses it */
+
+    (void)argument;
+    while (device.is_due && device.nic != NULL) {
+        device.is_due = false;
+        list(macs);
+        nic_set_groups(device.nic, (const uint8_t(*)[6])macs, count);
+    }
+    device.is_being_told = false;
+}
+
+/* In a thread, as the NIC may take its time over a command. */
+void link_groups_check(void)
+{
+    if (device.nic == NULL || !device.is_due || device.is_being_told) {
+        return;
+    }
+    device.is_being_told = true;
+    if (thread_run_handler("groups", tell_nic, NULL) != 0) {
+        device.is_being_told = false; /* no memory for one: later */
+    }
+}
+
+void link_groups_tell(struct nic *nic)
+{
+    device.nic = nic;
+    device.is_due = true;
+    link_groups_check();
 }
 
 /* --- What the speaker says --- */
@@ -131,7 +173,8 @@ static void handle_group_wanted(node_id_t from, const struct message *raw)
         addresses[place] = addresses[--count];
     }
     renew_hints();
-    link_device_note_groups();
+    device.is_due = true;
+    link_groups_check();
 }
 
 void link_groups_initialise(void)

@@ -9,6 +9,8 @@
 #include "kernel/base.h"
 #include "net/group_messages.h"
 
+struct nic;
+
 /* With that of all systems. */
 #define LINK_GROUP_MAX (GROUP_ADDRESS_MAX + 1)
 
@@ -18,5 +20,8 @@ void link_groups_initialise(void);
  * that nobody wants. Else it is counted and given back. */
 bool link_groups_admit(struct frame *frame);
 
-/* The Ethernet addresses of those that are wanted. Returns how many. */
-unsigned link_groups_list(uint8_t macs[LINK_GROUP_MAX][6]);
+/* The NIC that this node drives, to know of those that are wanted, and of changes; or NULL, when
+ * there is none any more. */
+void link_groups_tell(struct nic *nic);
+/* About once a second: what there was no memory for is tried again. */
+void link_groups_check(void);
