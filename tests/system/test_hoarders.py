@@ -8,8 +8,9 @@ from flood import KeptConnection
 from harness import Network, Talus, curl, wait_until
 from hoarder import Hoarder
 
-# One transport server, and applications that take more connections together than it does.
-WORDS = "pika=TS1LS1CM1 app=httpd:3 -- --idle 3600"
+# One transport server, and applications that take more connections together than it does, if each gets
+# its part: by weights one may get most of what never ends, and answers 503 then.
+WORDS = "balance=least pika=TS1LS1CM1 app=httpd:3 -- --idle 3600"
 MEMORY = "144M"
 # More than two thirds of its connections.
 MANY = 30000
