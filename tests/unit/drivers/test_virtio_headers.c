@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_virtio.c */
+/* sources: tests/unit/world/fake_virtio.c tests/unit/world/virtio_world.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests what drivers/virtio keeps in its transmit ring from one frame to the next: whatever was
@@ -19,42 +19,21 @@
 #include "libc/core/bytes.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
+#include "tests/unit/world/virtio_world.h"
 
 #define TX     1
 #define FRAMES 40000u
 #define BOTH   (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM)
 
-static struct nic *nic;
-static struct nic_queue *queue;
 static struct fake_virtio_sent sent;
 static uintptr_t sent_count, told_count;
 static uint32_t chance;
 
 static void start(uint64_t offered)
 {
-    static const node_id_t nodes[1] = {0};
-    struct nic_queue_key key;
-    struct nic_port port;
-
-    fake_platform_reset(0, 1);
-    fake_set_clock_step_ns(NS_PER_US);
-    fake_virtio_reset();
-    fake_virtio.offered = offered;
-    assert_int_equal(nic_find(&port, 1), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
-    nic_make_queue_key(nic, 0, &key);
-    assert_int_equal(nic_queue_open(&key, &queue), 0);
-    fake_virtio_keep(queue);
-    assert_int_equal(nic_enable_receive(nic), 0);
+    virtio_world_start(offered);
     sent_count = told_count = 0;
     chance = 1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nic_stop(nic);
-    return 0;
 }
 
 static uint32_t draw(uint32_t below)
@@ -227,7 +206,7 @@ static void owners_may_send_from_where_they_are_told(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_teardown(function, tear_down)
+#define TEST(function) cmocka_unit_test_teardown(function, virtio_world_stop)
     const struct CMUnitTest tests[] = {
         TEST(each_frame_has_its_own_header_whatever_was_there_before),
         TEST(also_when_frames_are_returned_in_any_order),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_virtio.c */
+/* sources: tests/unit/world/fake_virtio.c tests/unit/world/virtio_world.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests drivers/virtio with several queue pairs, on the node that drives the card: what other nodes
@@ -21,6 +21,7 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
+#include "tests/unit/world/virtio_world.h"
 
 #define PAIRS      4
 #define RING_SIZE  64u
@@ -33,39 +34,12 @@
 
 static const node_id_t nodes[PAIRS] = {0, 1, 2, 3};
 static const struct nic_grouping folded = {7, 0, true}, folded_both = {7, 7, true};
-static struct nic_port port;
-static struct nic *nic;
-static struct nic_queue *queue;
 
 static int set_up(void **state)
 {
     (void)state;
-    fake_platform_reset(0, PAIRS);
-    fake_set_clock_step_ns(NS_PER_US);
-    fake_virtio_reset_pairs(PAIRS);
-    assert_int_equal(nic_find(&port, 1), 1);
-    nic = NULL;
+    virtio_world_reset(PAIRS);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (nic != NULL) {
-        nic_stop(nic);
-    }
-    return 0;
-}
-
-static void open_as(unsigned own, const node_id_t *all, unsigned count,
-                    struct nic_grouping grouping)
-{
-    struct nic_queue_key key;
-
-    assert_int_equal(nic_start(&port, all, count, grouping, &nic), 0);
-    nic_make_queue_key(nic, own, &key);
-    assert_int_equal(nic_queue_open(&key, &queue), 0);
-    fake_virtio_keep(queue);
 }
 
 /* A ring of that node's, as it reports it. */
@@ -88,7 +62,7 @@ static void give(unsigned pair)
 
 static void run_with_all(struct nic_grouping grouping)
 {
-    open_as(OWN, nodes, PAIRS, grouping);
+    virtio_world_open(OWN, nodes, PAIRS, grouping);
     for (unsigned pair = 1; pair < PAIRS; pair++) {
         give(pair);
     }
@@ -156,7 +130,7 @@ static void all_pairs_have_rings_and_interrupts_before_the_card_runs(void **stat
     struct nic_queue_report report = report_of(3);
 
     (void)state;
-    open_as(OWN, nodes, PAIRS, folded);
+    virtio_world_open(OWN, nodes, PAIRS, folded);
     assert_int_equal(nic->queue_count, PAIRS);
     assert_int_equal(nic->group_count, 128);
     assert_true(nic_takes_prepared(nic) && nic_has_table(nic));
@@ -204,7 +178,7 @@ static void a_report_that_cannot_be_is_refused(void **state)
     };
 
     (void)state;
-    open_as(OWN, nodes, PAIRS, folded);
+    virtio_world_open(OWN, nodes, PAIRS, folded);
     for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
         assert_int_equal(nic_give_queue(nic, 1, &bad[i]), -EINVAL);
     }
@@ -234,7 +208,7 @@ static unsigned receive_one(unsigned pair)
 static void what_nobody_has_given_is_served_here_with_this_nodes_interrupt(void **state)
 {
     (void)state;
-    open_as(OWN, nodes, PAIRS, folded);
+    virtio_world_open(OWN, nodes, PAIRS, folded);
     give(2);
     assert_int_equal(nic_enable_receive(nic), 0);
     assert_int_equal(fake_virtio.queues[RX(1)].vector, OWN);
@@ -254,7 +228,7 @@ static void what_nobody_has_given_is_served_here_with_this_nodes_interrupt(void 
 static void pairs_that_no_link_server_has_are_served_here(void **state)
 {
     (void)state;
-    open_as(OWN, nodes, 2, folded);
+    virtio_world_open(OWN, nodes, 2, folded);
     assert_int_equal(nic->queue_count, 2);
     give(1);
     assert_int_equal(nic_enable_receive(nic), 0);
@@ -270,7 +244,7 @@ static void the_first_pair_is_the_drivers_when_its_own_is_not_there(void **state
     struct nic_queue_report report = report_of(1);
 
     (void)state;
-    open_as(PAIRS + 1, many, PAIRS + 2, folded);
+    virtio_world_open(PAIRS + 1, many, PAIRS + 2, folded);
     assert_int_equal(nic->queue_count, PAIRS + 2);
     assert_int_equal(nic_give_queue(nic, 0, &report), -EINVAL);
     assert_int_equal(nic_give_queue(nic, PAIRS, &report), -EINVAL);
@@ -403,7 +377,7 @@ static void a_card_that_cannot_steer_is_not_asked_to(void **state)
             fake_virtio.queues[CONTROL].size_max = 0;
             break;
         }
-        open_as(OWN, nodes, PAIRS, grouping);
+        virtio_world_open(OWN, nodes, PAIRS, grouping);
         assert_int_equal(nic->group_count, 0);
         assert_int_equal(nic->queue_count, i == 5 ? 1 : PAIRS);
         assert_int_equal(nic_enable_receive(nic), 0);
@@ -503,7 +477,7 @@ static void a_card_that_stops_no_queue_alone_is_switched_off(void **state)
 
     (void)state;
     fake_virtio.offered &= ~FAKE_RING_RESET;
-    open_as(OWN, nodes, PAIRS, folded);
+    virtio_world_open(OWN, nodes, PAIRS, folded);
     give(1);
     assert_int_equal(nic_enable_receive(nic), 0);
     report = report_of(2);
@@ -575,7 +549,7 @@ static void whoever_refills_a_ring_that_was_empty_has_all_looked_at(void **state
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, virtio_world_stop)
     const struct CMUnitTest tests[] = {
         TEST(a_pair_that_is_not_stood_in_for_lacks_memory_once), /* before others have got it */
         TEST(all_pairs_have_rings_and_interrupts_before_the_card_runs),

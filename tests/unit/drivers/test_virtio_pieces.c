@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_virtio.c */
+/* sources: tests/unit/world/fake_virtio.c tests/unit/world/virtio_world.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests what drivers/virtio makes of frames that come in several buffers: long TCP segments become
@@ -19,6 +19,7 @@
 #include "libc/core/bytes.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
+#include "tests/unit/world/virtio_world.h"
 
 #define RX        0
 #define RING_SIZE 64u
@@ -30,39 +31,12 @@
 #define ACK 0x10
 #define CWR 0x80
 
-static struct nic *nic;
-static struct nic_queue *queue;
 static struct frame *frames[128];
-
-static void start(uint64_t offered)
-{
-    static const node_id_t nodes[1] = {0};
-    struct nic_queue_key key;
-    struct nic_port port;
-
-    fake_platform_reset(0, 1);
-    fake_set_clock_step_ns(NS_PER_US);
-    fake_virtio_reset();
-    fake_virtio.offered = offered;
-    assert_int_equal(nic_find(&port, 1), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
-    nic_make_queue_key(nic, 0, &key);
-    assert_int_equal(nic_queue_open(&key, &queue), 0);
-    fake_virtio_keep(queue);
-    assert_int_equal(nic_enable_receive(nic), 0);
-}
 
 static int set_up(void **state)
 {
     (void)state;
-    start(FAKE_ALL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nic_stop(nic);
+    virtio_world_start(FAKE_ALL);
     return 0;
 }
 
@@ -449,7 +423,7 @@ static void without_long_segments_a_frame_takes_one_buffer(void **state)
 {
     (void)state;
     nic_stop(nic);
-    start(FAKE_ALL & ~FAKE_GUEST_TSO4);
+    virtio_world_start(FAKE_ALL & ~FAKE_GUEST_TSO4);
     make_segment(1460, 20, ACK);
     whole.bytes[1] = 0;
     assert_int_equal(deliver(-1), 1);
@@ -460,10 +434,10 @@ static void without_long_segments_a_frame_takes_one_buffer(void **state)
     whole.bytes[1] = 0;
     assert_dropped();
     nic_stop(nic);
-    start(FAKE_ALL & ~FAKE_MRG); /* where buffers would have to be of 64 KiB */
+    virtio_world_start(FAKE_ALL & ~FAKE_MRG); /* where buffers would have to be of 64 KiB */
     assert_int_equal(fake_virtio.agreed & FAKE_GUEST_TSO4, 0);
     nic_stop(nic);
-    start(FAKE_ALL & ~FAKE_GUEST_CSUM);
+    virtio_world_start(FAKE_ALL & ~FAKE_GUEST_CSUM);
     assert_int_equal(fake_virtio.agreed & FAKE_GUEST_TSO4, 0);
 }
 
@@ -524,7 +498,7 @@ static void a_buffer_returned_out_of_turn_and_again_stops_the_queue(void **state
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, virtio_world_stop)
     const struct CMUnitTest tests[] = {
         TEST(a_long_segment_becomes_shorter_ones_that_say_the_same),
         TEST(options_of_tcp_are_in_each_piece_and_the_longest_fit),

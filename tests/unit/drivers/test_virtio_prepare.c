@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_virtio.c */
+/* sources: tests/unit/world/fake_virtio.c tests/unit/world/virtio_world.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests drivers/virtio on a node that has a queue pair of a card that another node drives.
@@ -16,6 +16,7 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
+#include "tests/unit/world/virtio_world.h"
 
 #define PAIRS 4
 #define OWN   0
@@ -23,46 +24,19 @@
 static const node_id_t nodes[PAIRS] = {0, 1, 2, 3};
 static const struct nic_grouping folded = {7, 0, true};
 static const uint8_t bytes[60] = {1, 2, 3};
-static struct nic_port port;
-static struct nic *nic;
-static struct nic_queue *queue;
 
 static int set_up(void **state)
 {
     (void)state;
-    fake_platform_reset(0, PAIRS);
-    fake_set_clock_step_ns(NS_PER_US);
-    fake_virtio_reset_pairs(PAIRS);
-    assert_int_equal(nic_find(&port, 1), 1);
-    nic = NULL;
+    virtio_world_reset(PAIRS);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (nic != NULL) {
-        nic_stop(nic);
-    }
-    return 0;
-}
-
-static void open_as(unsigned own, const node_id_t *all, unsigned count,
-                    struct nic_grouping grouping)
-{
-    struct nic_queue_key key;
-
-    assert_int_equal(nic_start(&port, all, count, grouping, &nic), 0);
-    nic_make_queue_key(nic, own, &key);
-    assert_int_equal(nic_queue_open(&key, &queue), 0);
-    fake_virtio_keep(queue);
 }
 
 static struct nic_queue_key key_of_another(unsigned index)
 {
     struct nic_queue_key key;
 
-    open_as(OWN, nodes, PAIRS, folded);
+    virtio_world_open(OWN, nodes, PAIRS, folded);
     nic_make_queue_key(nic, index, &key);
     nic_stop(nic);
     nic = NULL;
@@ -174,7 +148,7 @@ static void a_card_is_kept_from_memory_once_for_each_start_of_it(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, virtio_world_stop)
     const struct CMUnitTest tests[] = {
         TEST(a_queue_for_which_memory_was_short_is_prepared_the_next_time),
         TEST(a_queue_is_prepared_and_moves_nothing_until_it_is_used),

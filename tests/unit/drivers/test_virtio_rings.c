@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_virtio.c */
+/* sources: tests/unit/world/fake_virtio.c tests/unit/world/virtio_world.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests the rings of drivers/virtio through drivers/nic/nic.h: frames both ways, checksums, who is
@@ -19,13 +19,12 @@
 #include "libc/core/bytes.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
+#include "tests/unit/world/virtio_world.h"
 
 #define RX        0
 #define TX        1
 #define RING_SIZE 64u
 
-static struct nic *nic;
-static struct nic_queue *queue;
 static struct frame *frames[128];
 static struct fake_virtio_sent sent;
 
@@ -33,35 +32,15 @@ static bool is_starting; /* what the test before has left in flight counts as se
 
 static void start(uint64_t offered)
 {
-    static const node_id_t nodes[1] = {0};
-    struct nic_queue_key key;
-    struct nic_port port;
-
-    fake_platform_reset(0, 1);
-    fake_set_clock_step_ns(NS_PER_US);
-    fake_virtio_reset();
-    fake_virtio.offered = offered;
-    assert_int_equal(nic_find(&port, 1), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
-    nic_make_queue_key(nic, 0, &key);
     is_starting = true;
-    assert_int_equal(nic_queue_open(&key, &queue), 0);
+    virtio_world_start(offered);
     is_starting = false;
-    fake_virtio_keep(queue);
-    assert_int_equal(nic_enable_receive(nic), 0);
 }
 
 static int set_up(void **state)
 {
     (void)state;
     start(FAKE_ALL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nic_stop(nic);
     return 0;
 }
 
@@ -541,8 +520,8 @@ static void a_lie_about_a_sent_frame_stops_only_sending(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-#define SEND(function) cmocka_unit_test_setup_teardown(function, set_up_transmit, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, virtio_world_stop)
+#define SEND(function) cmocka_unit_test_setup_teardown(function, set_up_transmit, virtio_world_stop)
     const struct CMUnitTest tests[] = {
         TEST(a_frame_comes_as_it_was_sent_with_its_ip_header_aligned),
         TEST(checksums_are_as_good_as_the_card_and_the_header_say),
