@@ -34,6 +34,7 @@ def watched(tmp_path_factory):
     with Network() as network, \
             Talus("--machine", "q35,memory-backend=memory0", "--qemu-args", options, network=network,
                   words="restart=always") as machine, Qmp(folder / "qmp") as qmp:
+        machine.wait_for("the NIC steers to 2 queues")  # both have their rings then
         yield machine, memory, qmp
 
 
